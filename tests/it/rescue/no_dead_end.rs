@@ -49,8 +49,12 @@ fn every_refusal_that_a_repair_ends_names_it() {
             ("the journal", |path, _, _| fs::write(path.join("journal"), [7; 20]).unwrap(), "repair"),
             ("the counter", |_, _, counter| fs::write(counter, [7; 20]).unwrap(), "doctor"),
             (
-                "sled's settings",
-                |path, _, _| fs::write(path.join("conf"), "nonsense, and more of it").unwrap(),
+                "other settings of sled's, with the right checksum",
+                |path, _, _| {
+                    let settings =
+                        b"segment_size: 524288\nuse_compression: true\nversion: 0.34\n\xf5\x66\x10\x89";
+                    fs::write(path.join("conf"), settings).unwrap();
+                },
                 "repair",
             ),
             ("the mark", |path, _, _| fs::write(path.join("jwtauth"), [b'?'; 60]).unwrap(), "repair"),

@@ -1,4 +1,8 @@
-//! M-11: sled's snapshots, which a store can do without.
+//! M-11: sled's snapshots and settings, which a store can do without.
+
+use std::ops::ControlFlow;
+
+use jwtauth::store::operate::{self, Condition};
 
 use super::*;
 
@@ -68,6 +72,43 @@ fn m_11_a_broken_or_stray_snapshot_is_set_aside() {
             let kept = fs::read(path.join("aside").join(name));
             assert_eq!(kept.unwrap_or_else(|error| panic!("{what}: {error}")), content, "{what}: kept");
             assert_eq!(snapshots(&path).len(), 1, "{what}: one is there");
+        }
+    });
+}
+
+/// M-11: sled refuses what it cannot read there, and what says another version.
+#[test]
+fn m_11_broken_settings_are_set_aside() {
+    bounded_by(Duration::from_secs(60), async {
+        let data = tempfile::tempdir().unwrap();
+        let whole = data.path().join("whole");
+        store(&whole).await;
+        let bytes = fs::read(whole.join("conf")).unwrap();
+        let flipped = |at: usize| {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1;
+            bytes
+        };
+        for (what, content) in [
+            ("flipped", flipped(20)),
+            ("a wrong sum", flipped(bytes.len() - 1)),
+            ("cut", bytes[..30].to_vec()),
+            ("empty", Vec::new()),
+            ("zeros", vec![0; bytes.len()]),
+            ("zeros, short", vec![0; 8]),
+            ("random", (0..62_u8).map(|at| at.wrapping_mul(151) ^ 0x5a).collect()),
+            ("longer", [&bytes[..], b"\n"].concat()),
+        ] {
+            let path = data.path().join(what);
+            copy(&whole, &path);
+            fs::write(path.join("conf"), &content).unwrap();
+            let found = operate::doctor(&path, &|_| ControlFlow::Continue(())).unwrap();
+            assert_eq!(found.condition, Condition::Whole, "{what}: {found:?}");
+            for attempt in ["first", "second"] {
+                assert_whole(&path, &format!("{what}, {attempt} time")).await;
+            }
+            assert_eq!(fs::read(path.join("aside/conf")).unwrap(), content, "{what}: kept");
+            assert_eq!(fs::read(path.join("conf")).unwrap(), bytes, "{what}: made anew");
         }
     });
 }

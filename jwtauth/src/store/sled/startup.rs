@@ -17,7 +17,7 @@ use super::files::journal::{Count, Counts, Journals};
 use super::files::keepsake::Keepsake;
 use super::files::kinds;
 use super::files::store_lock::{Patience, StoreLock};
-use super::files::{self, DATA, directory, doubt_mark, modes, moved, snapshots, swap};
+use super::files::{self, DATA, directory, doubt_mark, modes, moved, sled_settings, snapshots, swap};
 use super::record_count::{Counted, count, count_first};
 use super::record_tally::RecordTally;
 use super::salvage::{self, LogState};
@@ -121,6 +121,7 @@ impl Opened {
             may_make(&config)?;
         }
         snapshots::keep_trusted(path, &lock)?;
+        sled_settings::set_broken_aside(path)?;
         blobs::set_nameless_aside(path)?;
         let (mut changes, mut counter) = (counts.changes(), counts.highest(path));
         let mut is_new = is_new;

@@ -1,7 +1,7 @@
 //! Forms of logins that are sent more than once, as by a second click on a slow line.
 //!
-//! Each form that is shown has a name of its own. Whichever answer the browser takes, its session is good. The
-//! first page that it shows ends the sessions of the same form that nobody has used: see [`SameForm`].
+//! Each form that is shown has a name of its own. Whichever answer the browser takes, its session is good.
+//! The first page that it shows ends the sessions of the same form that nobody has used: see [`SameForm`].
 //!
 //! What is known of a form is in memory, so the second click has to come to the same process.
 

@@ -37,12 +37,12 @@ pub(in crate::store::sled) struct DataFile {
     /// How somebody else has cut it, if that was seen.
     harm: Option<String>,
     /// Why it was refused when it was opened anew.
-    refusal: Option<Refusal>,
+    refusal: Option<RefusedFile>,
 }
 
 /// A file that is damaged.
 #[derive(Debug)]
-struct Refusal {
+struct RefusedFile {
     error: StoreError,
     /// What was seen of the file then, and what was seen of it last.
     then: Option<Stamp>,
@@ -145,7 +145,7 @@ impl DataFile {
             None => error,
         };
         let then = stamp(&self.path);
-        self.refusal = Some(Refusal { error: error.again(), then, last: then });
+        self.refusal = Some(RefusedFile { error: error.again(), then, last: then });
         error
     }
 

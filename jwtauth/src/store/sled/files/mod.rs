@@ -3,11 +3,11 @@
 //! Everything that belongs to a store lies in its directory, except a rollback counter that was asked for.
 //! Knows nothing of what is in the data file. [`directory`] says what is ours, [`store_lock`] keeps others
 //! out, [`journal`] proves that nothing is missing, [`counter_form`] knows a file that counts,
-//! [`doubt_mark`] says that something is wrong,
-//! [`snapshots`] keeps sled from a wrong snapshot, [`modes`] keeps readers out, [`data_file`] and [`blobs`]
-//! bring data to disk, [`kinds`] refuses what is no file, [`keepsake`] keeps a copy of a file that sled may
-//! cut, [`swap`] puts new files in the place of old ones by way of `moving`, [`moved`] says that another
-//! store has the records now.
+//! [`doubt_mark`] says that something is wrong, [`snapshots`] keeps sled from a wrong snapshot and
+//! [`sled_settings`] from broken settings, [`modes`] keeps readers out, [`data_file`] and [`blobs`] bring
+//! data to disk, [`kinds`] refuses what is no file, [`keepsake`] keeps a copy of a file that sled may cut,
+//! [`swap`] puts new files in the place of old ones by way of `moving`, [`moved`] says that another store has
+//! the records now.
 
 pub(super) mod blobs;
 pub(super) mod counter_form;
@@ -20,6 +20,7 @@ pub(super) mod kinds;
 pub(super) mod modes;
 pub(super) mod moved;
 mod moving;
+pub(super) mod sled_settings;
 pub(super) mod snapshots;
 pub(super) mod store_lock;
 pub(super) mod swap;

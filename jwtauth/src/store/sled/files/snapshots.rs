@@ -83,9 +83,10 @@ impl SetAside {
     }
 }
 
-fn set_aside(path: &Path, names: &[String]) -> Result<SetAside, StoreError> {
+/// Moves files of the store into its directory `aside`.
+pub(super) fn set_aside(path: &Path, names: &[String]) -> Result<SetAside, StoreError> {
     let aside = path.join(ASIDE);
-    let failed = |source| refused(path, "set a snapshot aside", source);
+    let failed = |source| refused(path, "set a file aside", source);
     let mut moved = SetAside::default();
     if !names.is_empty() {
         create_dir(&aside).map_err(failed)?;

@@ -186,7 +186,7 @@ fn advised(path: &Path, refusal: io::Error) -> io::Error {
 }
 
 /// Writes the file under another name first, then renames it, unless the file exists by now. Returns whether
-/// it did not.
+/// this file is the new one.
 fn make(path: &Path, secret: &[u8]) -> io::Result<bool> {
     let directory = parent(path);
     create_dir(directory)?;

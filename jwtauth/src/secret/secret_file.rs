@@ -5,8 +5,8 @@
 //! 1. What anybody can write is never taken for a secret.
 //! 2. A file of our own that others can read is made private. What somebody else has mounted for us is left
 //!    as it is: often nothing can be changed there.
-//! 3. In a directory where anybody can put a file, one is taken only if it is ours and was closed to anybody
-//!    but its group: nobody else can have known what is in it, and put it there.
+//! 3. In a directory where anybody can put a file (without the sticky bit), only a file of our own is taken
+//!    that nobody but its group could read: nobody else can know what is in it, and have put it there.
 //!
 //! On systems without Unix permissions every file is taken.
 

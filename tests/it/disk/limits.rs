@@ -87,7 +87,7 @@ fn r_6_a_start_with_too_few_threads_says_so() {
             } else if !is_started {
                 // The allocator ends the process where it has nothing for somebody, and says so. Where it is the stack
                 // that cannot grow, the kernel does, without a word.
-                let is_of_stack = limit.contains("as") && status.signal() == Some(SIGSEGV);
+                let is_of_stack = limit.starts_with("--as") && status.signal() == Some(SIGSEGV);
                 let is_of_memory = status.code().is_none() && said.contains("emory") || is_of_stack;
                 assert!(is_named || is_of_memory, "{limit}: {status}: {said}");
                 assert!(!status.success(), "{limit}: {status}: {said}");

@@ -114,41 +114,22 @@ pub(in crate::store) fn decode_totals(key: &[u8], bytes: &[u8]) -> Option<Totals
             Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts, ..earlier }
         }
         WITH_SUM_OF_VALUES => {
-            let ((changes, sessions, accounts, latest, ahead, sum), of_accounts, of_values) =
-                read_whole(body)?;
-            let (sum_of_accounts, sum_of_values) = (Some(of_accounts), Some(of_values));
-            let identity = None;
-            Totals {
-                changes,
-                sessions,
-                accounts,
-                latest,
-                ahead,
-                sum,
-                sum_of_accounts,
-                sum_of_values,
-                identity,
-            }
+            let (known, of_accounts, of_values) = read_whole(body)?;
+            with_sums(known, of_accounts, of_values)
         }
         _ => {
-            let ((changes, sessions, accounts, latest, ahead, sum), of_accounts, of_values, identity) =
-                read_whole(body)?;
-            let (sum_of_accounts, sum_of_values) = (Some(of_accounts), Some(of_values));
-            let identity = Some(identity);
-            Totals {
-                changes,
-                sessions,
-                accounts,
-                latest,
-                ahead,
-                sum,
-                sum_of_accounts,
-                sum_of_values,
-                identity,
-            }
+            let (known, of_accounts, of_values, identity) = read_whole(body)?;
+            Totals { identity: Some(identity), ..with_sums(known, of_accounts, of_values) }
         }
     };
     Some(totals)
+}
+
+fn with_sums(known: (u64, u64, u64, u64, u64, u64), of_accounts: u64, of_values: u64) -> Totals {
+    let (changes, sessions, accounts, latest, ahead, sum) = known;
+    let (sum_of_accounts, sum_of_values) = (Some(of_accounts), Some(of_values));
+    let identity = None;
+    Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts, sum_of_values, identity }
 }
 
 #[cfg(test)]
